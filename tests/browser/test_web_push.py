@@ -1,12 +1,19 @@
 """A push message in a real Chromium, which is handed what a push service would bring: none is reached."""
 
 import json
+import time
 
 from playwright.sync_api import Page
 
 from tests.browser.site import Site
 
 READY = "navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready).then(Boolean)"
+TOKEN = """
+from notifications.models import Delivery
+from escalation.acknowledge_links import token_of
+print(token_of(Delivery.objects.filter(notification__source_type="escalation").first().pk))
+"""
+ACKNOWLEDGED = "SELECT count(*) FROM escalation_escalationprocess WHERE state = 'acknowledged'"
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
   (each) => [each.title, each.body, each.requireInteraction, each.actions.map((one) => one.action)])"""
 
@@ -35,3 +42,24 @@ def test_a_push_message_is_shown_with_its_button(site: Site, window: Page) -> No
     cdp.send("ServiceWorker.deliverPushMessage", message)
     window.wait_for_function(f"async () => (await ({SHOWN})()).length > 0")
     assert window.evaluate(SHOWN) == [["Theft", "Aisle 4", True, ["acknowledge"]]]
+
+
+def test_its_button_acknowledges_where_no_page_is_open(site: Site, window: Page) -> None:
+    origin = site.url("")
+    window.context.grant_permissions(["notifications"], origin=origin)
+    site.furnish(site.register(window))
+    token = site.python(TOKEN)
+    assert window.evaluate(READY)
+    (worker,) = window.context.service_workers
+    said = f"""async () => {{
+      await self.registration.showNotification("Theft", {{
+        data: {{ acknowledge: "{origin}/acknowledge/{token}/" }} }});
+      const [notification] = await self.registration.getNotifications();
+      const init = {{ notification, action: "acknowledge" }};
+      self.dispatchEvent(new NotificationEvent("notificationclick", init));
+    }}"""
+    worker.evaluate(said)
+    deadline = time.monotonic() + 20
+    while site.sql(ACKNOWLEDGED) != [(1,)]:
+        assert time.monotonic() < deadline
+        window.wait_for_timeout(50)
