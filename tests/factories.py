@@ -32,6 +32,12 @@ class ShopFactory(factory.django.DjangoModelFactory):
     name = factory.Sequence(lambda n: f"Shop {n}")
 
 
+def number_from(start: int) -> None:
+    """Have names and addresses end in numbers from this on: a process begins at 0, a database has others."""
+    for each in (UserFactory, ShopFactory, ContactPointFactory):
+        each.reset_sequence(start, force=True)
+
+
 class MembershipFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Membership

@@ -66,6 +66,7 @@ class Site:
     mail: MailServer
     http: requests.Session = field(default_factory=Product.new_session)
     key: str = ""
+    _numbered_to: int = 0
 
     @classmethod
     def at(cls, home: Path, *, mail: MailServer) -> Self:
@@ -172,7 +173,9 @@ class Site:
 
     def python(self, code: str) -> str:
         """Run code of the tests' beside the product; returns the last line that it prints."""
-        return self.stack.manage("shell", "-v", "0", "-c", code).stdout.splitlines()[-1]
+        self._numbered_to += 1000
+        begin = f"from tests.factories import number_from\nnumber_from({self._numbered_to})\n"
+        return self.stack.manage("shell", "-v", "0", "-c", begin + code).stdout.splitlines()[-1]
 
     def make_operator(self, email: str) -> None:
         """From now on they may do everything."""

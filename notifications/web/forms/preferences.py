@@ -69,7 +69,11 @@ class ContactPointForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["channel"].choices = channels_offered()  # type: ignore[attr-defined]
+        offered = channels_offered()
+        self.fields["channel"].choices = offered  # type: ignore[attr-defined]
+        # Its address is what a browser makes: there is a button for it.
+        typed = [(name, label) for name, label in offered if name != "webpush"]
+        self.fields["channel"].widget.choices = typed
 
 
 def channels_offered() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from notifications.brokers import sources
+from notifications.brokers import formats, sources
 from notifications.brokers.consumer import Consumer
 from notifications.brokers.publisher import PublisherLoop
 
@@ -28,6 +28,12 @@ def eventually(condition: Callable[[], Any], what: str = "it never came true") -
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
     return found
+
+
+@pytest.fixture(autouse=True)
+def known_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is unknown after it."""
+    monkeypatch.setattr(formats, "_formats", dict(formats._formats))
 
 
 @dataclass
