@@ -9,11 +9,13 @@ from tests.browser.site import Site
 
 READY = "navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready).then(Boolean)"
 TOKEN = """
+import json
 from notifications.models import Delivery
 from escalation.acknowledge_links import token_of
-print(token_of(Delivery.objects.filter(notification__source_type="escalation").first().pk))
+told = Delivery.objects.get(notification__source_type="escalation", user__email={email!r})
+print(json.dumps([token_of(told.pk), told.notification.source_id]))
 """
-ACKNOWLEDGED = "SELECT count(*) FROM escalation_escalationprocess WHERE state = 'acknowledged'"
+STATE = "SELECT state FROM escalation_escalationprocess WHERE id = %(process)s::uuid"
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
   (each) => [each.title, each.body, each.requireInteraction, each.actions.map((one) => one.action)])"""
 
@@ -47,8 +49,10 @@ def test_a_push_message_is_shown_with_its_button(site: Site, window: Page) -> No
 def test_its_button_acknowledges_where_no_page_is_open(site: Site, window: Page) -> None:
     origin = site.url("")
     window.context.grant_permissions(["notifications"], origin=origin)
-    site.furnish(site.register(window))
-    token = site.python(TOKEN)
+    email = site.register(window)
+    site.furnish(email)
+    token, process = json.loads(site.python(TOKEN.format(email=email)))
+    assert site.sql(STATE, process=process) == [("active",)]
     assert window.evaluate(READY)
     (worker,) = window.context.service_workers
     said = f"""async () => {{
@@ -60,6 +64,6 @@ def test_its_button_acknowledges_where_no_page_is_open(site: Site, window: Page)
     }}"""
     worker.evaluate(said)
     deadline = time.monotonic() + 20
-    while site.sql(ACKNOWLEDGED) != [(1,)]:
+    while site.sql(STATE, process=process) != [("acknowledged",)]:
         assert time.monotonic() < deadline
         window.wait_for_timeout(50)

@@ -455,11 +455,11 @@ def test_nothing_else_speaks_http() -> None:
     assert found == set(CLIENTS)
 
 
-def test_of_the_channels_only_webhooks_take_addresses_of_people_over_http() -> None:
+def test_of_the_channels_only_webhooks_and_web_push_take_addresses_of_people_over_http() -> None:
     channels = settings.BASE_DIR / "notifications" / "channels"
     said = {
         path.stem: set(re.findall(r"trusted=(True|False)", path.read_text()))
         for path in channels.rglob("*.py")
     }
-    assert {name for name, each in said.items() if "False" in each} == {"webhook"}
-    assert said["webhook"] == {"False"}
+    assert {name for name, each in said.items() if "False" in each} == {"webhook", "webpush"}
+    assert said["webhook"] == said["webpush"] == {"False"}
